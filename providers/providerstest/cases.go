@@ -1,0 +1,201 @@
+package providerstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tlsamgr/tlsamgr/dane"
+	"github.com/tlsamgr/tlsamgr/providers"
+)
+
+func (s Subject) add(t *testing.T) {
+	name, a, b := owner("add"), record(1), record(2)
+	s.want(t, name, 0)
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{a}})
+	s.want(t, name, 300, a)
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{a}})
+	s.want(t, name, 300, a)
+	// The RRset keeps the TTL that it has.
+	s.apply(t, dane.Change{Owner: name, TTL: 60, Add: []dane.Record{a, b, b}})
+	s.want(t, name, 300, a, b)
+}
+
+func (s Subject) remove(t *testing.T) {
+	name, a, b, c := owner("remove"), record(1), record(2), record(3)
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{a, b}})
+	s.apply(t, dane.Change{Owner: name, Remove: []dane.Record{c}})
+	s.want(t, name, 300, a, b)
+	s.apply(t, dane.Change{Owner: name, Remove: []dane.Record{a, c}})
+	s.want(t, name, 300, b)
+	s.apply(t, dane.Change{Owner: name, Remove: []dane.Record{a}})
+	s.want(t, name, 300, b)
+	s.apply(t, dane.Change{Owner: owner("nothing"), Remove: []dane.Record{a}})
+	s.want(t, owner("nothing"), 0)
+	s.refused(t, providers.ErrLast, dane.Change{Owner: name, Remove: []dane.Record{b, c}})
+	s.want(t, name, 300, b)
+}
+
+func (s Subject) exchange(t *testing.T) {
+	name, a, b := owner("exchange"), record(1), record(2)
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{a}})
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{b}, Remove: []dane.Record{a}})
+	s.want(t, name, 300, b)
+	// What is added and removed at once stays; two changes of a name are one.
+	s.apply(t, dane.Change{Owner: name, Remove: []dane.Record{b}}, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{b, a}})
+	s.want(t, name, 300, a, b)
+}
+
+func (s Subject) foreign(t *testing.T) {
+	name, foreign, ours := owner("foreign"), planted(0), record(1)
+	s.want(t, name, 777, foreign)
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{ours}})
+	s.want(t, name, 777, foreign, ours)
+	s.apply(t, dane.Change{Owner: name, Remove: []dane.Record{ours}})
+	s.want(t, name, 777, foreign)
+	s.refused(t, providers.ErrLast, dane.Change{Owner: name, Remove: []dane.Record{foreign}})
+	s.want(t, name, 777, foreign)
+}
+
+func (s Subject) spelling(t *testing.T) {
+	name, foreign, ours := owner("spelling"), planted(1), record(1)
+	s.want(t, name, 600, foreign)
+	s.apply(t, dane.Change{Owner: "_25._tcp.SPELLING.Example.Test", TTL: 300, Add: []dane.Record{ours}})
+	s.want(t, name, 600, foreign, ours)
+	listed, err := s.Zone.List(limited(t), []string{strings.ToUpper(name), owner("nobody"), strings.TrimSuffix(name, ".")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{name, owner("nobody"), name} {
+		if listed[i].Owner != want || (len(listed[i].Records) == 2) != (want == name) {
+			t.Errorf("list %d: %v, want %s", i, listed[i], want)
+		}
+	}
+}
+
+// wildcard: the new record must not take the place of those that the server
+// has shown at the name so far.
+func (s Subject) wildcard(t *testing.T) {
+	name, foreign, ours := owner("wild"), planted(2), record(1)
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{ours}})
+	s.want(t, name, 555, foreign, ours)
+}
+
+func (s Subject) sizes(t *testing.T) {
+	// 254 characters with the final dot are 255 octets on the wire: the longest name there is.
+	long := "_25._tcp." + strings.Repeat("a", 63) + "." + strings.Repeat("b-", 31) + "b." + strings.Repeat("c", 63) + "." + strings.Repeat("d", 39) + "." + Apex
+	cert := dane.NewRecord(dane.Params{Usage: dane.DANETA}, []byte(strings.Repeat("certificate ", 150)))
+	sha512 := dane.NewRecord(dane.Params{Usage: dane.DANETA, Selector: dane.SPKI, Matching: dane.SHA512}, []byte(strings.Repeat("x", 64)))
+	odd := dane.NewRecord(dane.Params{Usage: 255, Selector: 7, Matching: 99}, []byte{0})
+	s.apply(t, dane.Change{Owner: long, TTL: 1, Add: []dane.Record{cert, sha512, odd}})
+	s.want(t, long, 1, cert, sha512, odd)
+	s.apply(t, dane.Change{Owner: long, Remove: []dane.Record{cert, odd}})
+	s.want(t, long, 1, sha512)
+	var twelve []dane.Record
+	for n := range byte(12) {
+		twelve = append(twelve, record(n))
+	}
+	s.apply(t, dane.Change{Owner: owner("twelve"), TTL: 86400, Add: twelve})
+	s.want(t, owner("twelve"), 86400, twelve...)
+}
+
+// refused makes sure that a change is refused, and one beside it with it.
+func (s Subject) refused(t *testing.T, want error, c dane.Change) {
+	t.Helper()
+	beside := dane.Change{Owner: owner("beside"), TTL: 300, Add: []dane.Record{record(9)}}
+	err := s.Zone.Apply(limited(t), []dane.Change{beside, c})
+	if err == nil || want != nil && !errors.Is(err, want) {
+		t.Errorf("%s: got %v, want %v", c.Owner, err, want)
+	}
+	if providers.Temporary(err) {
+		t.Errorf("%s: the refusal says that it will pass: %v", c.Owner, err)
+	}
+	s.want(t, beside.Owner, 0)
+}
+
+func (s Subject) refusals(t *testing.T) {
+	a := []dane.Record{record(1)}
+	for _, name := range []string{owner("alias"), owner("sub"), owner("below"), "_25._tcp.deep.sub." + Apex} {
+		s.refused(t, providers.ErrObstacle, dane.Change{Owner: name, TTL: 300, Add: a})
+		listed, err := s.Zone.List(limited(t), []string{name})
+		if err != nil || len(listed[0].Records) > 0 {
+			t.Errorf("%s: listed %v, %v", name, listed, err)
+		}
+	}
+	for _, name := range []string{"_25._tcp.mx.example.net.", "_25._tcp.notexample.test.", "test."} {
+		s.refused(t, providers.ErrOutside, dane.Change{Owner: name, TTL: 300, Add: a})
+		if _, err := s.Zone.List(limited(t), []string{name}); !errors.Is(err, providers.ErrOutside) {
+			t.Errorf("list %s: %v", name, err)
+		}
+	}
+	s.refused(t, nil, dane.Change{Owner: owner("ttl"), TTL: 0, Add: a})
+	s.refused(t, nil, dane.Change{Owner: owner("ttl"), TTL: 1 << 31, Add: a})
+	s.refused(t, nil, dane.Change{Owner: owner("data"), TTL: 300, Add: []dane.Record{dane.NewRecord(a[0].Params, nil)}})
+	for _, name := range []string{"", "_25._tcp..", "_25._tcp.a b." + Apex, "_25._tcp.x\n." + Apex, "_25._tcp.é." + Apex, owner(strings.Repeat("a", 64)), owner(strings.Repeat("a.", 125))} {
+		s.refused(t, nil, dane.Change{Owner: name, TTL: 300, Add: a})
+	}
+}
+
+func (s Subject) cancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	name := owner("cancelled")
+	if err := s.Zone.Apply(ctx, []dane.Change{{Owner: name, TTL: 300, Add: []dane.Record{record(1)}}}); !errors.Is(err, context.Canceled) || !providers.Temporary(err) {
+		t.Errorf("apply: %v", err)
+	}
+	if _, err := s.Zone.List(ctx, []string{name}); !errors.Is(err, context.Canceled) {
+		t.Errorf("list: %v", err)
+	}
+	s.want(t, name, 0)
+}
+
+func (s Subject) many(t *testing.T) {
+	const count = 200
+	names := make([]string, count)
+	adding, removing := make([]dane.Change, count), make([]dane.Change, count)
+	for i := range names {
+		names[i] = owner(fmt.Sprintf("many%d", i))
+		adding[i] = dane.Change{Owner: names[i], TTL: 300, Add: []dane.Record{record(1), record(2)}}
+		removing[i] = dane.Change{Owner: names[i], Remove: []dane.Record{record(1)}}
+	}
+	all := func(want ...dane.Record) {
+		t.Helper()
+		s.want(t, names[count-1], 300, want...)
+		listed, err := s.Zone.List(limited(t), names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, set := range listed {
+			if set.Owner != names[i] || !slices.Equal(set.Records, want) {
+				t.Fatalf("list %d: %v", i, set)
+			}
+		}
+	}
+	s.apply(t, adding...)
+	all(record(1), record(2))
+	s.apply(t, removing...)
+	all(record(2))
+}
+
+// together: several writers at the same time lose nothing of each other.
+func (s Subject) together(t *testing.T) {
+	const writers = 4
+	name := owner("together")
+	var want []dane.Record
+	var wg sync.WaitGroup
+	for n := range byte(writers) {
+		want = append(want, record(n))
+		wg.Go(func() {
+			err := s.Zone.Apply(limited(t), []dane.Change{{Owner: name, TTL: 300, Add: []dane.Record{record(n)}}})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s.want(t, name, 300, want...)
+}
