@@ -62,27 +62,6 @@ records that would reject it: ` + "`tlsamgr run`" + ` sees to that.`,
 	return cmd
 }
 
-func newHook(env Env, g *globals) *cobra.Command {
-	var o stageOptions
-	cmd := &cobra.Command{
-		Use:   "hook [CERT_NAME] --cert FULLCHAIN --key KEY",
-		Short: "The same as stage, for the hook of an ACME client",
-		Long: `Stages the certificate that an ACME client has obtained. Never asks anything,
-prints no key, and leaves the waiting to ` + "`tlsamgr run`" + `. Without a name it is for
-the certificate of the configuration whose names it covers.`,
-		Example: "  certbot renew --deploy-hook 'tlsamgr hook mx1 --cert \"$RENEWED_LINEAGE/fullchain.pem\" --key \"$RENEWED_LINEAGE/privkey.pem\"'",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				o.name = args[0]
-			}
-			return runStage(cmd.Context(), env, g, o)
-		},
-	}
-	o.register(cmd)
-	return cmd
-}
-
 func runStage(ctx context.Context, env Env, g *globals, o stageOptions) error {
 	if len(o.certs) == 0 || len(o.certs) != len(o.keys) {
 		return asUsage(withHint(errors.New("--cert and --key are needed, as often the one as the other"), "tlsamgr stage CERT_NAME --cert fullchain.pem --key privkey.pem"))
@@ -95,6 +74,11 @@ func runStage(ctx context.Context, env Env, g *globals, o stageOptions) error {
 		}
 		pairs = append(pairs, p)
 	}
+	return handOver(ctx, env, g, o, pairs)
+}
+
+// handOver stages pairs and does what can be done at once.
+func handOver(ctx context.Context, env Env, g *globals, o stageOptions, pairs []install.Pair) error {
 	u, err := stagingUnit(env, g, o.name, pairs[0])
 	if err != nil {
 		return err
@@ -201,20 +185,20 @@ func readBounded(path string) ([]byte, error) {
 
 // fit says why a certificate cannot take the place of the live one.
 func fit(env Env, g *globals, u *engine.Unit, o stageOptions, pairs []install.Pair) error {
-	for i, p := range pairs {
+	for _, p := range pairs {
 		chain, err := p.Parse()
 		if err != nil {
 			return err
 		}
 		if err := fitChain(u, chain, env.Now()); err != nil {
-			return fmt.Errorf("%s: %w", o.certs[i], err)
+			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 		from, to := chain.Validity()
 		if now := env.Now(); now.After(to) || now.Before(from) {
-			warner(env.Err, g)("%s is valid from %s to %s only; DANE-EE does not mind, some senders do", o.certs[i], clock(from), clock(to))
+			warner(env.Err, g)("%s is valid from %s to %s only; DANE-EE does not mind, some senders do", p.Name, clock(from), clock(to))
 		}
 		if err := newer(u, chain); err != nil && !o.older {
-			return fmt.Errorf("%s: %w", o.certs[i], err)
+			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 	}
 	return nil
