@@ -11,8 +11,13 @@ var (
 	ErrLast     = errors.New("the change would leave no TLSA record")
 	ErrObstacle = errors.New("no TLSA record can stand at this name")
 	ErrOutside  = errors.New("the name lies in none of the zones")
+	ErrDamage   = errors.New("the provider lost a record in use")
 	ErrForeign  = errors.New("the record is not one of tlsamgr's")
 )
+
+// errConflict: somebody else changed the RRset since it was read, and the
+// server therefore refused to write it.
+var errConflict = temporary(errors.New("somebody else changed it at the same time"))
 
 // Temporary says whether doing the same again, later, may succeed. Errors
 // that nothing is known about are permanent.

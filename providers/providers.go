@@ -7,6 +7,33 @@
 // it reads back what it wrote, and it keeps the TTL of an RRset that exists.
 // Where a provider cannot do that for a name, the Zone refuses.
 //
+// # How a provider is added
+//
+// One file for each: an entry (the list in registry has a line for it), an opener that
+// reads its settings, and a client that does as little as possible. A client
+// lists a zone (client) and either adds and deletes single records (pieces) or
+// replaces whole RRsets (wholes). Everything that makes this safe is done by
+// newCareful around it: what is to be done, the order, reading back, trying
+// again, putting back what got lost. A client therefore gives everything or an
+// error, and its errors say what is known: temporary for what may pass,
+// errConflict where the zone was not as it was read. HTTP goes through a courier
+// (web for JSON, libdnsClient around a libdns module), which bounds time, size
+// and rate, and waits when it is told to.
+//
+// Beside it, in vendortest, a server that behaves like the vendor's, as strict
+// as the vendor is, and a test of a dozen lines that calls providerstest.RunVendor:
+// the contract and every fault of vendortest.Faults. cloudflare.go,
+// vendortest/cloudflare.go and cloudflare_test.go are the example to follow.
+//
+// # cloudflare
+//
+// Through an API token with Zone:Read and DNS:Edit for the zones.
+//
+//	api_token  = { file = "/etc/tlsamgr/cloudflare.token" }
+//	zone_token = { file = "…" }   # optional: another token to find the zone with (Zone:Read)
+//	timeout         = "30s"       # of one request; all providers with an HTTP API have
+//	confirm_timeout = "1m"        # these two: until it shows what it accepted, and for trying again
+//
 // # rfc2136
 //
 // Dynamic updates with TSIG, for BIND, Knot DNS, PowerDNS and whatever else
@@ -47,8 +74,8 @@ package providers
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -80,39 +107,26 @@ type Settings struct {
 	// provider zonefile needs it.
 	Run func(ctx context.Context, argv []string) error
 
-	Now    func() time.Time         // nil: time.Now
-	Getenv func(name string) string // nil: os.Getenv
+	// Transport carries the requests to providers with an HTTP API. nil: one
+	// with time-outs. Tests put a vendor's server here.
+	Transport http.RoundTripper
+
+	Now    func() time.Time                                 // nil: time.Now
+	Pause  func(ctx context.Context, d time.Duration) error // waits, or gives the error of ctx; nil: with a timer
+	Getenv func(name string) string                         // nil: os.Getenv
 }
 
 // opener makes the Zone of one kind of provider. It takes its settings from
 // o, which keeps account of what is wrong with them.
 type opener func(s Settings, zones []string, o *options) backend
 
-// registry holds every provider there is.
-func registry() map[string]opener {
-	return map[string]opener{
-		"rfc2136":  openRFC2136,
-		"zonefile": openZoneFile,
-	}
-}
-
-// Names gives the names of all providers, sorted.
-func Names() []string {
-	var names []string
-	for name := range registry() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Open makes a Zone from its settings. It reads secrets but does not talk to
 // the provider. Everything that is wrong with the settings is in the error;
 // each problem with a setting is an *OptionError.
 func Open(s Settings) (Zone, error) {
-	open, ok := registry()[s.Provider]
-	if !ok {
-		return nil, hinted(fmt.Errorf("there is no provider %q", s.Provider), "the providers are: "+strings.Join(Names(), ", "))
+	found, err := lookUp(s.Provider)
+	if err != nil {
+		return nil, err
 	}
 	if s.Now == nil {
 		s.Now = time.Now
@@ -120,14 +134,43 @@ func Open(s Settings) (Zone, error) {
 	if s.Getenv == nil {
 		s.Getenv = os.Getenv
 	}
+	if s.Pause == nil {
+		s.Pause = pause
+	}
 	zones, err := zoneNames(s.Zones)
 	if err != nil {
 		return nil, err
 	}
 	o := newOptions(s)
-	b := open(s, zones, o)
+	b := found.open(s, zones, o)
 	if err := o.err(); err != nil {
 		return nil, err
 	}
 	return &account{zones: zones, backend: b}, nil
+}
+
+// lookUp finds a provider by its name. One that is refused says why.
+func lookUp(name string) (entry, error) {
+	for _, e := range registry() {
+		switch {
+		case e.name != name:
+		case e.open == nil:
+			return entry{}, hinted(fmt.Errorf("the provider %s cannot be trusted with TLSA records: %s", name, e.refused), e.instead)
+		default:
+			return e, nil
+		}
+	}
+	return entry{}, hinted(fmt.Errorf("there is no provider %q", name), "the providers are: "+strings.Join(Names(), ", "))
+}
+
+// pause waits, or gives the error of ctx when that ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -45,6 +45,16 @@ type updater struct {
 	confirm time.Duration
 }
 
+// dynamicUpdates describes the provider rfc2136.
+func dynamicUpdates() entry {
+	return entry{
+		name: "rfc2136", open: openRFC2136,
+		strategy: "adds and removes single records, all names of a zone in one signed message",
+		limits:   "one message holds some 500 records; more take several messages",
+		tested:   "BIND 9.18, Knot DNS 3.2",
+	}
+}
+
 // openRFC2136 reads the settings server, tsig_name, tsig_algorithm,
 // tsig_secret, timeout and confirm_timeout.
 func openRFC2136(_ Settings, _ []string, o *options) backend {

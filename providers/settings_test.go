@@ -58,7 +58,7 @@ func TestOpen(t *testing.T) {
 		settings providers.Settings
 		want     []string
 	}{
-		"provider": {providers.Settings{Provider: "bind"}, []string{`there is no provider "bind" -> the providers are: rfc2136, zonefile`}},
+		"provider": {providers.Settings{Provider: "bind"}, []string{`there is no provider "bind" -> the providers are: ` + strings.Join(providers.Names(), ", ")}},
 		"no zone":  {providers.Settings{Provider: file}, []string{`no zone is named -> say which zones the account holds: zones = ["example.com"]`}},
 		"bad zone": {providers.Settings{Provider: file, Zones: []string{"a..b"}}, []string{`zone "a..b": a label has 0 characters, not 1 to 63`}},
 		"IDN":      {providers.Settings{Provider: file, Zones: []string{"bücher.example"}}, []string{`zone "bücher.example": the label "bücher" has other characters than letters, digits, hyphens and underscores -> write internationalised names in their A-label form, xn--…`}},
@@ -110,8 +110,26 @@ func TestOptionError(t *testing.T) {
 	if !errors.As(err, &o) || o.Provider != "rfc2136" || o.Key != "server" {
 		t.Errorf("got %#v", o)
 	}
-	if names := providers.Names(); !slices.Equal(names, []string{"rfc2136", "zonefile"}) {
-		t.Errorf("names %q", names)
+}
+
+// TestRegistry: whatever is listed can be opened or says why not, once each.
+func TestRegistry(t *testing.T) {
+	var known []string
+	for _, d := range providers.All() {
+		_, err := providers.Open(providers.Settings{Provider: d.Name, Zones: []string{"a.test"}})
+		if d.Refused == "" {
+			known = append(known, d.Name)
+			if d.Strategy == "" || d.Limits == "" || d.Tested == "" {
+				t.Errorf("%s: not all is told: %+v", d.Name, d)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), d.Refused) || d.Instead == "" {
+			t.Errorf("%s is refused with %v, want the reason %q and what to do instead (%q)", d.Name, err, d.Refused, d.Instead)
+		}
+	}
+	if names := providers.Names(); !slices.Equal(names, known) || len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Errorf("names %q, described are %q", names, known)
 	}
 }
 

@@ -29,6 +29,16 @@ type zoneFiles struct {
 	now     func() time.Time
 }
 
+// zoneFileEntry describes the provider zonefile.
+func zoneFileEntry() entry {
+	return entry{
+		name: "zonefile", open: openZoneFile,
+		strategy: "edits the records between two marks of a zone file; all names of a zone in one edit",
+		limits:   "none",
+		tested:   "BIND 9.18, Knot DNS 3.2, NSD 4.6",
+	}
+}
+
 // openZoneFile reads the settings file, include, check, reload and timeout.
 func openZoneFile(s Settings, zones []string, o *options) backend {
 	z := &zoneFiles{run: s.Run, now: s.Now, file: o.path("file"), include: o.path("include")}

@@ -49,10 +49,45 @@ _sip._tcp SRV 0 5 5060 sip
 esc\.aped TXT "a dot in a label"
 `
 
-// Subject is a provider in front of a zone with Content.
+// Subject is a provider in front of a zone with Content, or with as much of
+// it as the provider can hold: what the zone does not hold is not tried.
 type Subject struct {
-	Zone providers.Zone
-	Dump func(t *testing.T) []dns.RR // every record that the name server would hand out, without asking the provider
+	Zone   providers.Zone
+	Other  providers.Zone              // the same zone, opened once more as another process would; nil: not tried
+	Dump   func(t *testing.T) []dns.RR // every record that the name server would hand out, without asking the provider
+	Later  func()                      // lets time pass, if the provider has a clock of its own; may be nil
+	Limits Limits
+}
+
+// Limits are what a provider's API does not take, though DNS would.
+type Limits struct {
+	MinTTL, MaxTTL uint32 // of a new RRset, which is brought between them; 0: no limit
+	Assigned       bool   // it takes assigned usages, selectors and matching types only, with data of the right length
+	Records        int    // in one RRset; 0: at least 12
+}
+
+// ttl gives what becomes of the TTL of a new RRset.
+func (s Subject) ttl(ttl uint32) uint32 {
+	ttl = max(ttl, s.Limits.MinTTL)
+	if s.Limits.MaxTTL > 0 {
+		ttl = min(ttl, s.Limits.MaxTTL)
+	}
+	return ttl
+}
+
+// holds says whether the zone was loaded with a name.
+func (s Subject) holds(t *testing.T, name string) bool {
+	return slices.ContainsFunc(s.Dump(t), func(rr dns.RR) bool { return strings.EqualFold(rr.Header().Name, name) })
+}
+
+// planted gives the TTL of an RRset of Content, as the zone has it.
+func (s Subject) planted(t *testing.T, host string) uint32 {
+	t.Helper()
+	set := s.shown(t, owner(host))
+	if len(set.Records) == 0 {
+		t.Fatalf("the zone was loaded without %s", owner(host))
+	}
+	return set.TTL
 }
 
 // patience is how long a server may take to show what Apply has done: some
@@ -69,6 +104,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("spelling", s.spelling)
 	t.Run("wildcard", s.wildcard)
 	t.Run("sizes", s.sizes)
+	t.Run("international", s.international)
 	t.Run("refusals", s.refusals)
 	t.Run("cancelled", s.cancelled)
 	t.Run("many", s.many)
