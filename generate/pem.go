@@ -122,9 +122,11 @@ func cutLine(text []byte) (line, rest []byte) {
 	return text[:end], text[end:]
 }
 
-// trimEnd cuts blanks and the line's end off.
+// trimEnd cuts the line's end off, LF or CR LF, and the blanks before it.
 func trimEnd(line []byte) []byte {
-	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r' || line[len(line)-1] == ' ' || line[len(line)-1] == '\t') {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	for len(line) > 0 && (line[len(line)-1] == ' ' || line[len(line)-1] == '\t') {
 		line = line[:len(line)-1]
 	}
 	return line
