@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +20,33 @@ import (
 	"github.com/tlsamgr/tlsamgr/internal/lab"
 )
 
-func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
+// atOnce is how many tests run at the same time. Each needs little of a
+// processor: it waits for TTLs.
+const atOnce = 4
+
+// programVariable names the program under test for all processes of a run.
+const programVariable = "TLSAMGR_E2E_PROGRAM"
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds tlsamgr once, for all machines.
+func run(m *testing.M) int {
+	if os.Getenv(programVariable) == "" {
+		dir, err := os.MkdirTemp("", "tlsamgr-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		file := filepath.Join(dir, "tlsamgr")
+		if out, err := exec.Command("go", "build", "-o", file, "../../cmd/tlsamgr").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "go build: %v: %s\n", err, out)
+			return 1
+		}
+		os.Setenv(programVariable, file)
+	}
+	return lab.MainApart(m, atOnce)
+}
 
 // The timing of the tests: what `1x` of a TTL of 5 s can be at its least. A
 // Postfix sender holds an answer up to a second longer than its TTL and then
@@ -31,20 +56,6 @@ const (
 	margin = 3 * time.Second
 	settle = time.Second
 )
-
-// program builds tlsamgr once.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tlsamgr-e2e-")
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "tlsamgr")
-	out, err := exec.Command("go", "build", "-o", file, "../../cmd/tlsamgr").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w: %s", err, out)
-	}
-	return file, nil
-})
 
 // rig is a lab with tlsamgr set up in it.
 type rig struct {
@@ -222,17 +233,13 @@ func (r *rig) try(args ...string) result {
 // command runs tlsamgr behind another program, such as strace.
 func (r *rig) command(wrapper []string, args ...string) result {
 	r.t.Helper()
-	file, err := program()
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	argv := append(append([]string{}, wrapper...), file, "--config", r.config)
+	argv := append(append([]string{}, wrapper...), os.Getenv(programVariable), "--config", r.config)
 	cmd := exec.CommandContext(ctx, argv[0], append(argv[1:], args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		r.t.Fatal(err)

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -166,20 +165,6 @@ func TestWrongOrderIsSeen(t *testing.T) {
 	if counts.Failed < 10 {
 		t.Errorf("the sender has seen %d failures of an outage of %s", counts.Failed, ttl)
 	}
-}
-
-// Twenty rollovers in a row with a sender that never stops.
-func TestTwentyRollovers(t *testing.T) {
-	r := newRig(t, setup{})
-	r.deliver()
-	for i := range 20 {
-		r.stage(ecdsa, nil)
-		if res := r.run("run", "--wait"); !strings.Contains(res.out, "retire") {
-			t.Fatalf("rollover %d: %s", i+1, res)
-		}
-	}
-	r.published(r.keys[lab.ECDSA].TLSA())
-	r.delivered(2000)
 }
 
 // Abort drops what is staged and its record; what is live stays live. Records

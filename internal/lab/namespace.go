@@ -5,6 +5,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +37,16 @@ const scratch = "/run/lab"
 // and nothing outlives the tests: with its first process the kernel ends the
 // whole machine, even when the test binary is killed. Main needs root and the
 // packages in packages.txt and says so; it never skips a test.
-func Main(m *testing.M) int {
+func Main(m *testing.M) int { return run(m, enter) }
+
+// MainApart is Main for packages whose tests mostly wait: each test gets a
+// machine of its own, and so many of them run at the same time.
+func MainApart(m *testing.M, atOnce int) int {
+	return run(m, func() (int, error) { return enterApart(atOnce) })
+}
+
+// run goes through the stages of Main; outside is the first of them.
+func run(m *testing.M, outside func() (int, error)) int {
 	code, err := 0, extendPath()
 	switch {
 	case err != nil:
@@ -48,8 +58,10 @@ func Main(m *testing.M) int {
 		if err = inside(initVariable, os.Getpid()); err == nil {
 			code, err = supervise()
 		}
+	case listing():
+		code = m.Run() // names only
 	default:
-		code, err = enter()
+		code, err = outside()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab: error:", err)
@@ -60,17 +72,29 @@ func Main(m *testing.M) int {
 
 // enter starts the test binary again in new namespaces and waits for it.
 func enter() (int, error) {
-	if os.Geteuid() != 0 {
-		return 0, errors.New("the tests on real servers need root (namespaces, Postfix): make lab")
-	}
-	if err := requirePrograms(); err != nil {
+	if err := able(); err != nil {
 		return 0, err
 	}
+	return enterWith(os.Stdout, os.Stderr)
+}
+
+// able says why there can be no machine.
+func able() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the tests on real servers need root (namespaces, Postfix): make lab")
+	}
+	return requirePrograms()
+}
+
+// enterWith is enter with further arguments for the test binary.
+func enterWith(out, errs io.Writer, args ...string) (int, error) {
 	outside, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
 		return 0, err
 	}
 	cmd := again(initVariable, outside)
+	cmd.Args = append(cmd.Args, args...)
+	cmd.Stdout, cmd.Stderr = out, errs
 	// The kernel sends the signal when the thread ends that started the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
