@@ -115,12 +115,14 @@ func (r *Resolver) ProbeValidating(ctx context.Context, zones ...string) error {
 	if !r.believed() {
 		return fmt.Errorf("resolver %s: %w: it is not on this machine, and nothing says that the path to it is trusted", r.Address, ErrNotValidating)
 	}
+	var asking sync.WaitGroup
+	defer asking.Wait() // nothing uses the resolver any more when this returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // the first good sign is enough
 	zones = append([]string{"."}, zones...)
 	answers := make(chan Answer, len(zones))
 	for _, zone := range zones {
-		go func() { answers <- r.Lookup(ctx, zone, dns.TypeSOA) }()
+		asking.Go(func() { answers <- r.Lookup(ctx, zone, dns.TypeSOA) })
 	}
 	err := fmt.Errorf("resolver %s: %w: its answers come without the AD bit", r.Address, ErrNotValidating)
 	failed := 0
