@@ -1,7 +1,7 @@
 package providers
 
-// useExec is what users of a refused provider can do.
-const useExec = "write the records with a program of your own (provider exec), or by hand (provider manual)"
+// delegate is what users of a refused provider can do.
+const delegate = "delegate _tcp.HOST as a zone of its own to a server that takes RFC 2136 updates or reads a zone file"
 
 // refusedProviders are those whose interface, or whose libdns module, loses
 // or overwrites TLSA records, so that a setting with their name gets the reason
@@ -31,7 +31,7 @@ func refusedProviders() []entry {
 	}
 	var out []entry
 	for _, r := range reasons {
-		out = append(out, entry{name: r[0], refused: r[1], instead: useExec})
+		out = append(out, entry{name: r[0], refused: r[1], instead: delegate})
 	}
 	return out
 }
