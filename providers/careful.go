@@ -51,7 +51,8 @@ type traits struct {
 	minTTL, maxTTL uint32        // of new RRsets; 0: no limit
 	settle         time.Duration // how long its reads may lag behind its writes
 	batch          int           // records (pieces) or RRsets (wholes) in one write; 0: any number
-	fresh          time.Duration // how long what was read counts; additions of single records may build on it, and every write that is guarded
+	fresh          time.Duration // how long what was read counts; writes build on it only if they are guarded
+	whole          bool          // a read gives the whole zone, whatever owners are asked for
 	guarded        bool          // a write that meets another RRset than was read is refused (errConflict)
 }
 
@@ -111,18 +112,30 @@ func (c *careful) list(ctx context.Context, zone string, owners []string) ([]dan
 	return seen.sets(owners)
 }
 
-// apply implements backend.
+// apply implements backend. If the server refuses the very first write because
+// the zone was not as it was read, nothing has been done, and all begins anew.
 func (c *careful) apply(ctx context.Context, zone string, changes []dane.Change) error {
 	memory := c.zone(zone)
 	memory.Lock()
 	defer memory.Unlock()
+	age := c.fresh
+	if !c.guarded {
+		age = 0 // only a server that compares can tell that what was read is old
+	}
+	for try := 1; ; try++ {
+		err := c.attempt(ctx, zone, changes, age)
+		if !errors.Is(err, errConflict) || try == maxTries {
+			return err
+		}
+		age = 0
+	}
+}
+
+// attempt does what is to be done, as far as it is possible.
+func (c *careful) attempt(ctx context.Context, zone string, changes []dane.Change, age time.Duration) error {
 	owners := make([]string, len(changes))
 	for i, one := range changes {
 		owners[i] = one.Owner
-	}
-	age := c.fresh
-	if !c.guarded && slices.ContainsFunc(changes, func(one dane.Change) bool { return len(one.Remove) > 0 }) {
-		age = 0 // what has gone meanwhile must not make the removal one of the last record
 	}
 	seen, err := c.look(ctx, zone, owners, age)
 	if err != nil {
@@ -195,7 +208,7 @@ func (c *careful) within(ttl uint32) uint32 {
 // is tried again.
 func (c *careful) look(ctx context.Context, zone string, owners []string, age time.Duration) (*contents, error) {
 	memory := c.zone(zone)
-	if last := memory.last; last != nil && c.now().Sub(last.taken) < age && !slices.ContainsFunc(owners, func(o string) bool { return !slices.Contains(memory.covers, o) }) {
+	if last := memory.last; last != nil && c.now().Sub(last.taken) < age && (c.whole || !slices.ContainsFunc(owners, func(o string) bool { return !slices.Contains(memory.covers, o) })) {
 		return last, nil
 	}
 	memory.last = nil
@@ -235,7 +248,7 @@ func (p *passage) carry(ctx context.Context, aims []aim, seen *contents) (*conte
 			return seen, damaged(lost)
 		}
 		failed := p.write(ctx, seen, missing, extra)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || try == 1 && p.guarded && errors.Is(failed, errConflict) {
 			return nil, cmp.Or(ctx.Err(), failed)
 		}
 		shown, err := p.settled(ctx, aims, failed)

@@ -28,13 +28,9 @@ func cloudflareEntry() entry {
 func openCloudflare(s Settings, _ []string, o *options) backend {
 	c := &cloudflareClient{courier: newCourier(s, o, "Cloudflare", rate(3, 300)), module: &cloudflare.Provider{APIToken: o.secret("api_token").Reveal()}}
 	c.content = jsonContent
-	if _, ok := s.Options["zone_token"]; ok {
-		c.module.ZoneToken = o.secret("zone_token").Reveal()
-	} else {
-		o.known = append(o.known, "zone_token")
-	}
+	c.module.ZoneToken = o.optionalSecret("zone_token").Reveal()
 	c.module.HTTPClient = c
-	return newCareful(s, o, c, traits{minTTL: 60, maxTTL: 86400, batch: 200, fresh: 10 * time.Second})
+	return newCareful(s, o, c, traits{minTTL: 60, maxTTL: 86400, batch: 200, fresh: 10 * time.Second, whole: true})
 }
 
 // cloudflareClient speaks with Cloudflare through libdns/cloudflare, and

@@ -7,8 +7,8 @@ import (
 	"github.com/tlsamgr/tlsamgr/providers/vendortest"
 )
 
-func TestCloudflare(t *testing.T) {
-	providerstest.RunVendor(t, providerstest.Vendor{
+func cloudflare() providerstest.Vendor {
+	return providerstest.Vendor{
 		Provider: "cloudflare",
 		Options:  map[string]any{"api_token": vendortest.CloudflareToken},
 		Secrets:  []string{vendortest.CloudflareToken},
@@ -20,5 +20,6 @@ func TestCloudflare(t *testing.T) {
 			}
 			return api
 		},
-	})
+	}
 }
+func TestCloudflare(t *testing.T) { providerstest.RunVendor(t, cloudflare()) }

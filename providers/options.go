@@ -79,6 +79,21 @@ func (o *options) text(key, fallback, advice string) string {
 	return text
 }
 
+// has says whether a key is there.
+func (o *options) has(key string) bool {
+	_, ok := o.settings.Options[key]
+	return ok
+}
+
+// optionalSecret gives the secret behind a key that need not be there.
+func (o *options) optionalSecret(key string) Secret {
+	if !o.has(key) {
+		o.known = append(o.known, key)
+		return Secret{}
+	}
+	return o.secret(key)
+}
+
 // path gives an absolute path, "" if the key is not there.
 func (o *options) path(key string) string {
 	v, ok := o.value(key)

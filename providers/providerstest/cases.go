@@ -226,3 +226,39 @@ func (s Subject) together(t *testing.T) {
 	}
 	s.want(t, name, s.ttl(300), want...)
 }
+
+// meanwhile: somebody else writes between our reading and our writing. Nothing
+// of theirs is lost, and the last record stays.
+func (s Subject) meanwhile(t *testing.T) {
+	if s.Other == nil {
+		return
+	}
+	name, a, b, c, ttl := owner("meanwhile"), record(1), record(2), record(3), s.ttl(300)
+	read := func() {
+		t.Helper()
+		if _, err := s.Zone.List(limited(t), []string{name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := func(change dane.Change) {
+		t.Helper()
+		if err := s.Other.Apply(limited(t), []dane.Change{change}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	other(dane.Change{Owner: name, TTL: 300, Add: []dane.Record{a}})
+	s.apply(t, dane.Change{Owner: name, TTL: 300, Add: []dane.Record{b}})
+	s.want(t, name, ttl, a, b)
+	other(dane.Change{Owner: name, TTL: 300, Add: []dane.Record{c}})
+	s.apply(t, dane.Change{Owner: name, Remove: []dane.Record{a}})
+	s.want(t, name, ttl, b, c)
+	other(dane.Change{Owner: name, Remove: []dane.Record{b}})
+	err := s.Zone.Apply(limited(t), []dane.Change{{Owner: name, Remove: []dane.Record{c}}})
+	if err == nil {
+		t.Error("the last record was removed without an error")
+	}
+	if len(s.shown(t, name).Records) == 0 {
+		t.Errorf("nothing is left (%v)", err)
+	}
+}

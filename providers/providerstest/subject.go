@@ -109,6 +109,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("cancelled", s.cancelled)
 	t.Run("many", s.many)
 	t.Run("together", s.together)
+	t.Run("meanwhile", s.meanwhile)
 	if after := s.others(t); !slices.Equal(before, after) {
 		t.Errorf("records of others changed\n before %q\n after  %q", before, after)
 	}

@@ -23,6 +23,7 @@ type Vendor struct {
 	Secrets  []string // that no error may show
 	API      func(t *testing.T) *vendortest.API
 	Limits   Limits
+	More     []vendortest.Fault // besides those that all vendors have
 }
 
 // stand is a vendor's server and an account there.
@@ -68,7 +69,7 @@ func RunVendor(t *testing.T, v Vendor) {
 		t.Parallel()
 		v.damage(t)
 	})
-	for _, f := range vendortest.Faults() {
+	for _, f := range append(vendortest.Faults(), v.More...) {
 		t.Run(strings.ReplaceAll(f.Name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			v.listing(t, f)

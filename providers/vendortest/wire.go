@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 )
@@ -65,6 +66,7 @@ type Wire struct {
 	stale  []Record // the zone as it was before the fault's first write
 	hits   int      // how often the fault happened
 	codes  map[int]int
+	paths  []string
 }
 
 // Break makes requests suffer from a fault from now on; nil ends it.
@@ -93,6 +95,18 @@ func (w *Wire) Counts() (reads, writes int, status func(code int) int) {
 	return w.reads, w.writes, func(code int) int { return codes[code] }
 }
 
+// Paths says how many requests had a part in their path.
+func (w *Wire) Paths(part string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, path := range w.paths {
+		if strings.Contains(path, part) {
+			n++
+		}
+	}
+	return n
+}
+
 // RoundTrip implements http.RoundTripper.
 func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
@@ -108,6 +122,9 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		body.text = text
 	}
 	writes := w.API.Writes(body.on(req))
+	w.mu.Lock()
+	w.paths = append(w.paths, req.URL.Path)
+	w.mu.Unlock()
 	f := w.strike(writes)
 	serve := func() *http.Response {
 		answer := httptest.NewRecorder()
